@@ -76,7 +76,7 @@ def _fault(args: argparse.Namespace) -> str | None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure the interventions, and print the table."""
-    from structprobe.experiments.behaviour.intervene import read_interventions
+    from structprobe.experiments.behaviour.intervene import pairs_of, read_interventions
     from structprobe.experiments.behaviour.saved_interventions import intervention_rows
     from structprobe.experiments.config import InterveneConfig
     from structprobe.recoverers.probe import ProbeRecoverer
@@ -103,10 +103,9 @@ def run(args: argparse.Namespace) -> None:
         given = {k: v for k, v in inputs.saved_model(args).items() if k not in fixed}
         saved = ProbeRecoverer.from_pretrained(args.probe, **given)
         encoder, probe, layer = saved.encoder, saved.probe, saved.layer
-    pairs = [pair for group in groups for pair in group.pairs]
     how = {"layer": layer, "rank": args.rank, "probe": probe, "config": config}
     if args.out is None:
-        rows = read_interventions(encoder, train, dev, test, pairs=pairs, **how)
+        rows = read_interventions(encoder, train, dev, test, pairs=pairs_of(groups), **how)
     else:
         told = {"folder": args.out, "command": args.command_line}
         rows = intervention_rows(encoder, (train, dev, test), groups, **told, **how)

@@ -312,6 +312,17 @@ class InterveneConfig:
         for name in ("remove", "controls"):
             given = getattr(self, name)
             object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        if not self.remove:
+            raise ProbeError("nothing to remove", hint=f"choose from {', '.join(known['remove'])}")
+        if self.later is not None:
+            object.__setattr__(self, "later", tuple(self.later))
+        check_whole("n_random", self.n_random)
+        check_whole("sentences", self.sentences)
+        if self.attachment != 0:
+            check_whole("attachment", self.attachment)
+        if self.bound is not None and not self.bound > 0:
+            what = f"bound must be a norm, got {self.bound!r}"
+            raise ProbeError(what, hint="words whose vector has a larger norm are left alone")
         if self.n_random < 5:
             what = f"{self.n_random} random subspaces are too few to judge an effect by"
             raise ProbeError(what, hint="ask for at least 5")

@@ -8,7 +8,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from structprobe.checksums import checksum
-from structprobe.experiments.behaviour.intervene import read_interventions
+from structprobe.experiments.behaviour.behave import MASKED
+from structprobe.experiments.behaviour.intervene import pairs_of, read_interventions
 from structprobe.experiments.config import InterveneConfig, checked_config
 from structprobe.experiments.sweep import Parts
 from structprobe.results.folder import ResultsFolder, check_folder
@@ -71,12 +72,11 @@ def intervention_rows(
     """
     config = checked_config(config, InterveneConfig)
     check_folder(folder)
-    encoder: Any = getattr(model, "encoder", model)
     results = ResultsFolder(folder)
     results.tell_command(command)
-    values = _values(encoder, treebank, suites, layer, rank, probe, config)
+    values = _values(model, treebank, suites, layer, rank, probe, config)
     if values["key"] not in results.keys:
-        pairs = [pair for group in suites for pair in group.pairs]
+        pairs = pairs_of(suites)
         found = read_interventions(
             model, *treebank, pairs=pairs, layer=layer, rank=rank, probe=probe, config=config
         )
@@ -90,7 +90,7 @@ def intervention_rows(
 
 
 def _values(
-    encoder: Encoder,
+    model: LanguageModel | Encoder,
     treebank: Parts,
     suites: Sequence[SuiteGroup],
     layer: int | None,
@@ -99,6 +99,7 @@ def _values(
     config: InterveneConfig,
 ) -> Row:
     """Give the known values of a row, and its key."""
+    encoder: Any = getattr(model, "encoder", model)
     origin = encoder.origin(0)
     values: Row = {key: value for key, value in origin.items() if key != "layer"}
     values |= {"method": INTERVENTION, "uses_gold": False, "seed": config.seed}
@@ -115,7 +116,11 @@ def _values(
     options = {name: value for name, value in options.items() if name not in _ELSEWHERE}
     told: dict[str, Any] = {"layer": layer, "rank": rank}
     if probe is not None:
-        told["probe"] = int(checksum("probe", [probe.distance_components_]))
+        read = ("distance",) if config.part == "distance" else ("distance", "depth")
+        matrices = [getattr(probe, f"{one}_components_") for one in read]
+        told["probe"] = int(checksum("probe", matrices))
+    if getattr(model, "kind", None) == MASKED:
+        told["lm_kind"] = MASKED
     told["options"] = {
         name: list(value) if isinstance(value, tuple) else value for name, value in options.items()
     }

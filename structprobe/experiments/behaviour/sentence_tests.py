@@ -296,5 +296,13 @@ def _values(
     values |= {"lm_kind": model.kind, "scores_first": model.scores_first}
     probe = getattr(recoverer, "probe", None)
     weights = None if probe is None else int(checksum("probe", [probe.distance_components_]))
-    key = run_key(**values, probe=weights, tests_version=_VERSION)
+    asked = [[one.item, sorted(one.words.items()), *map(_heads, (one.good, one.bad))]
+             for one in group.pairs]  # fmt: skip
+    key = run_key(**values, probe=weights, asked=asked, tests_version=_VERSION)
     return {"key": key, **values, "method": TESTS}
+
+
+def _heads(text: str | Sentence) -> list[int] | None:
+    """Give the tree of a sentence, if it has one."""
+    heads = getattr(text, "heads", None)
+    return None if heads is None else [int(one) for one in heads]

@@ -161,7 +161,8 @@ class _Pairs:
         # Of two sentences that are impossible, neither is preferred.
         with np.errstate(invalid="ignore"):
             self.margin = np.where(both[:, 0] == both[:, 1], 0.0, both[:, 0] - both[:, 1])  # (n,)
-        self.paradigm = np.array([one.paradigm for one in pairs], dtype=object)
+        self.of = np.empty(len(pairs), dtype=object)  # phenomenon and paradigm
+        self.of[:] = [(one.phenomenon, one.paradigm) for one in pairs]
         keys = [(one.phenomenon, i if one.item is None else -one.item, one.item is None)
                 for i, one in enumerate(pairs)]  # fmt: skip
         order = {key: unit for unit, key in enumerate(dict.fromkeys(keys))}
@@ -177,10 +178,12 @@ class _Pairs:
         notes: tuple[str, ...] = (),
     ) -> Behaviour:
         """Sum up the pairs of some paradigms."""
-        chosen = np.isin(self.paradigm, np.array([*names], dtype=object))
+        own = {(phenomenon, one) for one in names}
+        chosen = np.array([level == ALL or one in own for one in self.of], dtype=bool)
         margin, unit = self.margin[chosen], self.unit[chosen]
         ones = np.ones(len(margin))
-        equal = [one for one in self.equal if one.paradigm in names]
+        equal = [one for one in self.equal
+                 if level == ALL or (one.phenomenon, one.paradigm) in own]  # fmt: skip
         notes += _left_out(equal) + _few(len(np.unique(unit)), len(margin), "pair")
         name = names[0] if level == "paradigm" else None
         if not len(margin):

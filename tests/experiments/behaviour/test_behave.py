@@ -23,6 +23,7 @@ from structprobe.experiments.behaviour.behave import behaviour_rows, read_behavi
 from structprobe.results.saved_runs import read_stimuli
 from structprobe.stimuli.bias import Resampling
 from structprobe.stimuli.suites import make_pairs, read_suites
+from structprobe.stimuli.suites.pairs import MinimalPair
 from structprobe.stimuli.suites.scoring import score_pairs
 
 NUMBERS = [("dogs bark .", "dogs barks ."), ("cats bark .", "cats barks .")] * 6
@@ -363,3 +364,16 @@ def test_blimp_by_a_pretrained_model(minimal_pairs: Path, smollm2: tuple[str, st
     text = item.text("np_match")
     bits = model.surprisals([text])[0]
     assert bits.sum() == pytest.approx(-model.log_probs([text])[0] / math.log(2), rel=1e-6)
+
+
+def test_a_paradigm_of_the_same_name_in_two_phenomena() -> None:
+    pairs = [
+        MinimalPair("a b", "b a", "s", "p", phenomenon, number, f"f:{number}")
+        for number, phenomenon in enumerate(["x", "x", "y", "y", "y"])
+    ]
+    rows = score_pairs("s", pairs, [[1, 0], [1, 0], [0, 1], [0, 1], [0, 1]])
+    told = {(one.level, one.phenomenon): (one.n, one.accuracy and one.accuracy.value)
+            for one in rows}  # fmt: skip
+    assert told["paradigm", "x"] == told["phenomenon", "x"] == (2, 1)
+    assert told["paradigm", "y"] == told["phenomenon", "y"] == (3, 0)
+    assert told["all", None] == (5, 0.4)

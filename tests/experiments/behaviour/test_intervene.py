@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -10,18 +11,19 @@ import numpy as np
 import pytest
 from support.planted_agreement import planted_model, planted_pairs, planted_sentences
 
-from structprobe import Encoder, LanguageModel, Sentence
+from structprobe import Encoder, LanguageModel, Sentence, StructuralProbe, Treebank
 from structprobe.behaviour.interventions.mask_heads import MaskHeads
 from structprobe.behaviour.interventions.remove import Remove
 from structprobe.behaviour.measures import Counts, Key, Pairs, Surprisal
 from structprobe.errors import ProbeError, StructprobeError
-from structprobe.experiments.behaviour.intervene import (
-    Planned,
-    measure_interventions,
-    read_interventions,
-)
+from structprobe.experiments.behaviour.intervene import pairs_of, read_interventions
+from structprobe.experiments.behaviour.measuring import Planned, measure_interventions
+from structprobe.experiments.behaviour.saved_interventions import _values
 from structprobe.experiments.config import InterveneConfig
 from structprobe.stimuli.bias import Resampling, ratio
+from structprobe.stimuli.suites.formulas import Formula
+from structprobe.stimuli.suites.reading import SuiteGroup
+from structprobe.stimuli.suites.syntaxgym import Item, Suite
 
 CONFIG: dict[str, Any] = {"attachment": 0, "max_steps": 400, "progress": False}
 
@@ -264,3 +266,64 @@ def test_what_fails_under_an_intervention_is_an_empty_row_and_the_rest_goes_on()
     assert all((row["value"] is None) == (row["why_empty"] is not None) for row in rows)
     with pytest.raises(StructprobeError, match="no layer 9"):
         measure_interventions(model, planned[:1], [pairs], progress=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("remove", ()), ("sentences", 0), ("sentences", -8), ("attachment", -3), ("bound", -1.0),
+     ("n_random", 5.5)],
+)  # fmt: skip
+def test_options_out_of_range(name: str, value: Any) -> None:
+    with pytest.raises(ProbeError):
+        InterveneConfig(**{name: value})
+
+
+def test_layers_are_read_once() -> None:
+    assert InterveneConfig(later=iter([2, 3])).later == (2, 3)
+
+
+def test_what_is_not_measured_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    pairs = planted_pairs(3, "tree")
+    formula = Formula.parse("(1;%a%) > (1;%b%)")
+    item = Item(1, {"a": {1: "x"}, "b": {1: "y"}})
+    gym = Suite("npi", (formula,), (item,), ("a", "b"), "npi.json")
+    groups = [
+        SuiteGroup("mine", tuple(pairs), (), {"bad": "bad.jsonl: an empty file"}),
+        SuiteGroup("gym", (), (gym,), {}),
+    ]
+    assert pairs_of(groups) == pairs
+    assert "mine, bad is left out: bad.jsonl: an empty file" in caplog.text
+    assert "gym is left out: SyntaxGym suites are not measured here" in caplog.text
+
+
+def test_a_probe_of_words_that_were_read_otherwise(caplog: pytest.LogCaptureFixture) -> None:
+    encoder, train = planted_model("tree"), planted_sentences(40)
+    plain = encoder.encode(train, layers=1, progress=False).layer(1)
+    probe = StructuralProbe(rank=3, max_steps=10).fit(plain, train)
+    config = InterveneConfig(attachment=0, controls=(), later=(), sentences=6, progress=False)
+    test = planted_sentences(6, seed=3)
+    read_interventions(encoder, train, test, probe=probe, config=config)
+    assert "the probe was fitted on" not in caplog.text
+    probe.origin_ = {**probe.origin_, "bos": True}
+    read_interventions(encoder, train, test, probe=probe, config=config)
+    assert "but the probe was fitted on" in caplog.text
+
+
+def test_another_probe_or_kind_is_another_run() -> None:
+    encoder, train = planted_model("tree"), Treebank(planted_sentences(40))
+    vectors = encoder.encode(train, layers=1, progress=False).layer(1)
+    probe = StructuralProbe(rank=3, max_steps=10).fit(vectors, train)
+    other = copy.deepcopy(probe)
+    other.depth_components_ = probe.depth_components_[::-1] * 2
+    parts, model = (train, train, None), LanguageModel(encoder)
+
+    def key(probe: StructuralProbe, part: str, model: LanguageModel = model) -> str:
+        config = InterveneConfig(part=part)
+        return str(_values(model, parts, (), 1, None, probe, config)["key"])
+
+    assert key(probe, "distance") == key(other, "distance")
+    assert key(probe, "depth") != key(other, "depth")
+    assert key(probe, "both") != key(other, "both")
+    masked = copy.copy(model)
+    masked.kind = "masked"
+    assert key(probe, "distance") != key(probe, "distance", masked)

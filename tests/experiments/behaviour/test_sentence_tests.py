@@ -12,11 +12,13 @@ from structprobe import Prediction, StructprobeError, score
 from structprobe.experiments.behaviour.sentence_tests import (
     ESTIMATES,
     SentenceTest,
+    _values,
     read_sentence_tests,
 )
 from structprobe.stimuli.bias import Resampling
 from structprobe.stimuli.suites import make_pairs
 from structprobe.stimuli.suites.pairs import MinimalPair
+from structprobe.stimuli.suites.reading import SuiteGroup
 from structprobe.treebank.sentence import Sentence
 
 FEW = Resampling(n=50)
@@ -133,3 +135,27 @@ def test_pairs_without_named_words_have_no_edge() -> None:
     assert every.edge_found is None
     assert every.accuracy_gain is None
     assert every.accuracy.value == 1.0
+
+
+def test_other_trees_or_words_are_another_run() -> None:
+    class Described(Parser):
+        def describe(self) -> dict[str, Any]:
+            return {"layer": 1, "model": "m"}
+
+    def key(pairs: list[MinimalPair]) -> str:
+        group = SuiteGroup("own", tuple(pairs), (), {})
+        return str(_values(Model([]), Described(set()), group, None)["key"])  # type: ignore[arg-type]
+
+    first, *others = PAIRS
+    good = first.good
+    assert isinstance(good, Sentence)
+    assert good.heads is not None
+    moved = good.heads.copy()
+    moved[-1] = moved[-1] % (len(good) - 1) + 1
+    changed = [
+        replace(first, good=replace(good, heads=moved)),
+        replace(first, words={**first.words, "subject": 1}),
+        replace(first, item=99),
+    ]
+    assert len({key(PAIRS), *(key([one, *others]) for one in changed)}) == 4
+    assert key(PAIRS) == key([replace(first), *others])
