@@ -25,6 +25,7 @@ from structprobe import Encoder, Training, Treebank
 from structprobe.experiments.behaviour.outcomes import OutcomesConfig, outcomes
 from structprobe.experiments.config import InterveneConfig
 from structprobe.results.outcomes import accuracies
+from structprobe.show.behaviour.intervention_table import SHARES
 from structprobe.stimuli.suites import SuiteGroup, read_suites
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -124,22 +125,26 @@ def removal_lines(one: Mapping[str, Any]) -> list[str]:
         (probe,) = own["probe"]
         if probe["difference"] is None or measure == "margin":
             continue
-        unit = 1 if measure.startswith("bits") else 100
         random = [row["difference"] for row in own["random"]]
-        cells = [f"{unit * probe['untouched']:.1f}", change(probe, "difference", unit)]
-        cells += [f"{unit * sum(random) / len(random):+z.1f}"]
-        cells += [change(probe, "beyond_random", unit)]
-        cells += [f"{unit * own[name][0]['difference']:+z.1f}" for name in CONTROLS]
+        cells = [told_change(measure, probe["untouched"], sign="")]
+        cells += [with_bounds(measure, probe, "difference", "low", "high")]
+        cells += [told_change(measure, sum(random) / len(random))]
+        ends = ("beyond_random", "beyond_random_low", "beyond_random_high")
+        cells += [with_bounds(measure, probe, *ends)]
+        cells += [told_change(measure, own[name][0]["difference"]) for name in CONTROLS]
         lines.append(line(measure, phenomenon or "–", probe["n"], *cells))
     return lines
 
 
-def change(row: Mapping[str, Any], key: str, unit: int) -> str:
-    """Write a change with its interval."""
-    ends = ("low", "high") if key == "difference" else (f"{key}_low", f"{key}_high")
-    value, low, high = (row[name] for name in (key, *ends))
-    told = f"{unit * value:+z.1f}"
-    return told if low is None else f"{told} [{unit * low:+z.1f}, {unit * high:+z.1f}]"
+def told_change(measure: str, value: float, sign: str = "+") -> str:
+    """Write a value of a measure: shares in per cent."""
+    return f"{100 * value:{sign}z.1f}" if measure in SHARES else f"{value:{sign}z.2f}"
+
+
+def with_bounds(measure: str, row: Mapping[str, Any], *keys: str) -> str:
+    """Write a change with the bounds of its interval."""
+    value, low, high = (told_change(measure, row[key]) for key in keys)
+    return f"{value} [{low}, {high}]"
 
 
 def test_lines(name: str, one: Mapping[str, Any]) -> list[str]:
