@@ -183,6 +183,14 @@ def test_the_page_of_the_family_in_the_docs_has_the_figures_of_its_example() -> 
             assert found == [cell]
 
 
+def test_the_page_of_use_in_the_docs_has_the_lines_of_its_example() -> None:
+    written = (FOLDER / "use.md").read_text(encoding="utf-8").splitlines()
+    told = (FOLDER.parent / "docs" / "use.md").read_text(encoding="utf-8").splitlines()
+    tables = [line for line in told if line.startswith("| ")]
+    assert len(tables) > 40
+    assert {line for line in tables if line not in written} == set()
+
+
 def test_the_page_in_the_docs_has_the_figures_of_the_page_of_controls() -> None:
     """Those of its tables, and the models' names; the second table leaves out intervals."""
     written = (FOLDER / "controls.md").read_text(encoding="utf-8")

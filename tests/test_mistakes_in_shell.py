@@ -56,7 +56,8 @@ USAGE = {
     ),
     "structprobe evaluate probe dev.conllu -o out": (
         "unknown option -o; these commands have it: treebank, fit, parse, sweep, codelength, "
-        "incremental, heads, compare, behave, intervene, plot, report, demo"
+        "incremental, heads, compare, behave, intervene, outcomes, plot, "
+        "report, demo"
     ),
     "structprobe evaluate probe dev.conllu --rev x": (
         "unknown option --rev; did you mean --revision?"
@@ -126,7 +127,7 @@ USAGE = {
     "structprobe heads --model model --treebank t --layer 1": (
         "unknown option --layer; these commands have it: fit, evaluate, stimuli, parse, "
         "encode, sweep, localise, codelength, decompose, axes, order, incremental, transfer, "
-        "intervene, serve"
+        "intervene, outcomes, serve"
     ),
     "structprobe treebank": "missing NAME (name of the treebank, such as UD_English-EWT)",
     "structprobe treebank UD_English-EWT --release latest": (

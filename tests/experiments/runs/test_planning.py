@@ -218,7 +218,8 @@ def test_the_command(encoder: Encoder, tmp_path: Path, capsys: pytest.CaptureFix
     assert main(command.split()) == 0
     told = capsys.readouterr().out
     assert " of saved probes\n" in told
-    assert [line.split()[0] for line in told.splitlines()] == [
+    # Of a processor that multiplies bfloat16 itself, a line says so.
+    assert [line.split()[0] for line in told.splitlines() if not line.startswith("faster")] == [
         "model", "weights", "fits", "runs", "disk", "kept", "memory", "encode", "train",
     ]  # fmt: skip
     assert main([*command.split(), "--json"]) == 0
