@@ -103,7 +103,7 @@ def read_behaviour(
     _check_choices(language_model, pairs, per, surprisals)
     how = Resampling(n, level, random_state)
     words = _Words() if surprisals is not None else None
-    groups = _groups(suites, pairs, seed)
+    groups = suite_groups(suites, pairs, seed)
     found = [
         row
         for group in groups
@@ -160,7 +160,7 @@ def behaviour_rows(
     """
     _check_choices(language_model, pairs, per, None)
     check_folder(folder)
-    groups = _groups(suites, pairs, seed)
+    groups = suite_groups(suites, pairs, seed)
     runs = [_values(language_model, group, per) for group in groups]
     results = ResultsFolder(folder)
     results.tell_command(command)
@@ -240,7 +240,7 @@ def check_new_file(path: str | os.PathLike[str]) -> None:
     check_file(path, force=False)
 
 
-def _groups(suites: Suites, pairs: int | None, seed: int) -> list[SuiteGroup]:
+def suite_groups(suites: Suites, pairs: int | None, seed: int) -> list[SuiteGroup]:
     """Read suites, unless they were read before."""
     given: list[Any]
     given = [suites] if isinstance(suites, str | os.PathLike | SuiteGroup) else list(suites)

@@ -15,7 +15,7 @@ from structprobe.errors import (
     StructprobeError,
     check_encoder,
 )
-from structprobe.experiments.behaviour.behave import behaviour_rows
+from structprobe.experiments.behaviour.behave import behaviour_rows, suite_groups
 from structprobe.experiments.behaviour.saved_interventions import intervention_rows
 from structprobe.experiments.behaviour.sentence_tests import sentence_test_rows
 from structprobe.experiments.config import (
@@ -40,7 +40,7 @@ from structprobe.results.rows import (
     run_key,
 )
 from structprobe.results.saved_runs import probe_path
-from structprobe.stimuli.suites.reading import SuiteGroup, read_suites
+from structprobe.stimuli.suites.reading import SuiteGroup
 
 if TYPE_CHECKING:
     from structprobe.behaviour.language_model import LanguageModel
@@ -147,7 +147,7 @@ def outcomes(
     """
     config = checked_config(config, OutcomesConfig)
     check_folder(folder)
-    groups = _groups(suites, config.pairs, seed)
+    groups = suite_groups(suites, config.pairs, seed)
     results = ResultsFolder(folder)
     results.tell_command(config.command)
     layers = layers if isinstance(layers, str) else list(layers)
@@ -175,13 +175,6 @@ def _check_dev(encoder: Encoder, treebank: Parts, layers: str | list[int]) -> No
         if n_layers > 1:
             what = f"no dev set, by which the probe of one of {n_layers} layers is chosen"
             raise ScoreError(what, hint="give a dev set, or a single layer")
-
-
-def _groups(suites: Any, n: int | None, seed: int) -> Sequence[SuiteGroup]:
-    """Read suites, unless they were read before."""
-    if not isinstance(suites, str) and all(isinstance(one, SuiteGroup) for one in suites):
-        return [one.first(n) for one in suites]
-    return read_suites(suites, n=n, seed=seed)
 
 
 def _lengths(suites: Sequence[SuiteGroup]) -> list[int]:
@@ -359,7 +352,7 @@ def plan_outcomes(
         As for `outcomes`.
     """
     config = checked_config(config, OutcomesConfig)
-    groups = _groups(suites, config.pairs, seed)
+    groups = suite_groups(suites, config.pairs, seed)
     return [
         _Asked(encoder, treebank, groups, None, rank, seed, punct, config).plan(layers, folder)
         for encoder in encoders
